@@ -1,0 +1,3 @@
+import { configure } from "supertester/vitest";
+
+configure({ channels: ["configured"] });
