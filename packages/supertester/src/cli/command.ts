@@ -4,8 +4,8 @@ import { decodeToken } from "../exploration/replay-token.ts";
 export const usage = `Usage:
   supertester hunt <test file or pattern>... --ms <milliseconds> [--seed <seed>]
       Searches every exploration of these tests for that long, each.
-  supertester replay <token> <test file>
-      Runs the schedule of a failure again. Its report names both.
+  supertester replay <token> [<test file>]
+      Runs the schedule of a failure again. Its report names both; without the file, every test is run to find it.
 
 Exit status: 0 nothing failed, 1 a schedule failed, 2 the command could not be carried out.`;
 
@@ -19,7 +19,7 @@ export type Command =
       readonly ms: number;
       readonly seed: string | undefined;
     }
-  | { readonly name: "replay"; readonly token: string; readonly file: string };
+  | { readonly name: "replay"; readonly token: string; readonly file: string | undefined };
 
 /** A command that cannot be carried out; the message says what to do about it. */
 export class CommandError extends Error {
@@ -65,17 +65,12 @@ function milliseconds(text: string | undefined): number {
   throw new CommandError(`--ms must be a number of milliseconds greater than 0, got ${JSON.stringify(text)}.`);
 }
 
-function replayOf([token, file, ...more]: readonly string[]): { token: string; file: string } {
-  if (token === undefined) throw new CommandError("Which failure? supertester replay <token> <test file>");
+function replayOf([token, file, ...more]: readonly string[]): { token: string; file: string | undefined } {
+  if (token === undefined) throw new CommandError("Which failure? supertester replay <token> [<test file>]");
   try {
     decodeToken(token);
   } catch (error) {
     throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error });
-  }
-  if (file === undefined) {
-    throw new CommandError(
-      `Which test file is it from? The report of the failure names it: supertester replay ${token} <test file>`,
-    );
   }
   if (more.length > 0) throw new CommandError(`One token and one test file, please; got ${more.join(" ")} as well.`);
   return { token, file };

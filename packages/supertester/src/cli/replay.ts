@@ -5,8 +5,8 @@ import { runTests } from "./test-run.ts";
 /** Runs the schedule of a token, and nothing else for long. Returns the exit status. */
 export async function replay({ token, file }: Extract<Command, { name: "replay" }>, screen: Screen): Promise<0 | 1> {
   const run = await runTests({
-    patterns: [file],
-    // The other explorations of the file cannot be left out, but one schedule each is quickly done.
+    patterns: file === undefined ? [] : [file],
+    // The other explorations cannot be left out, but one schedule each is quickly done.
     env: { SUPERTESTER_REPLAY: token, SUPERTESTER_RUNS: "1", SUPERTESTER_MS: "", SUPERTESTER_SEED: "" },
     testTimeout: 60_000,
     onEntry: () => {},
@@ -20,13 +20,14 @@ export async function replay({ token, file }: Extract<Command, { name: "replay" 
     screen.print(`${screen.good("✓")} ${replayed.name}  ${screen.dim("this schedule does not fail any more")}`);
     return 0;
   }
+  const where = file ?? "this project";
   const names = [...new Set(run.entries.map(({ name }) => name))];
   if (names.length > 0) {
     const known = names.map((name) => `  ${name}`).join("\n");
     throw new CommandError(
-      `The token belongs to none of the explorations in ${file}:\n${known}\nA token finds its exploration by the line of the call, or by the name of the test, so it is lost when that changes.`,
+      `The token belongs to none of the explorations in ${where}:\n${known}\nA token finds its exploration by the line of the call, or by the name of the test, so it is lost when that changes.`,
     );
   }
   if (run.exitCode !== 0) throw new CommandError(`The tests could not be run; vitest says:\n\n${run.output.trim()}`);
-  throw new CommandError(`${file} explores nothing, so there is nothing to replay.`);
+  throw new CommandError(`${where} explores nothing, so there is nothing to replay.`);
 }

@@ -35,13 +35,16 @@ describe("hunt and replay", () => {
     expect(hunt.stdout).toContain('"body: payment" delayed past "body: stock"');
     const token = /SUPERTESTER_REPLAY=(\S+)/.exec(hunt.stdout)?.[1] ?? "";
 
-    const [replayed, elsewhere] = await Promise.all([
+    const [replayed, found, elsewhere] = await Promise.all([
       supertester("replay", token, "racy.inner.ts"),
+      supertester("replay", token),
       supertester("replay", token, "correct.inner.ts"),
     ]);
     expect(replayed.status).toBe(1);
     expect(replayed.stdout).toContain("assertion: 2 labels were printed");
     expect(replayed.stdout).toContain("(found in schedule 1)");
+    // Without the file it is looked for.
+    expect(found).toEqual(replayed);
     expect(elsewhere.status).toBe(2);
     expect(elsewhere.stderr).toContain("belongs to none of the explorations in correct.inner.ts");
     expect(elsewhere.stderr).toContain("correct.inner.ts > a correct program");
