@@ -66,8 +66,11 @@ export class HttpExchange {
     this.#fault = fault;
     this.#label = `${request.method} ${request.url.host}${request.url.pathname}`;
     this.#arrival = this.#event(`${this.#label} =>`, lanes.client, () => this.#arrive());
-    if (fault === "duplicate")
-      this.#event(`${this.#label} => again`, lanes.client, () => void this.#serve().catch(() => {}));
+    if (fault === "duplicate") {
+      const again = this.#event(`${this.#label} => again`, lanes.client, () => void this.#serve().catch(() => {}));
+      // The network's doing: a client that has had its answer cannot wait for it, and leaves nothing behind.
+      again.isAbandoned = true;
+    }
   }
 
   /** The client has gone away; the server learns of it after some latency. */
@@ -87,7 +90,9 @@ export class HttpExchange {
       return;
     }
     if (this.#state === "sent") this.#state = "serving";
-    if (typeof this.#fault === "object") {
+    if (typeof this.#fault === "object" && "clockJump" in this.#fault) {
+      this.#kernel.jumpClock(this.#fault.clockJump);
+    } else if (typeof this.#fault === "object") {
       const { status, retryAfter } = this.#fault;
       this.#respond({ status, headers: retryAfter === undefined ? {} : { "retry-after": String(retryAfter) } });
       return;

@@ -44,6 +44,8 @@ export interface HttpApplication {
  * - `truncate`: the body breaks off half-way
  * - `slow`: the body trickles in, one byte more than half of it after the longest latency
  * - a status, with `Retry-After` in seconds: the server refuses without acting
+ * - `clockJump`: the wall clock (`Date`) jumps by so many milliseconds, back if negative, while the request is under way;
+ *   the exchange itself is an ordinary one
  */
 export type Fault =
   | "reset-before"
@@ -52,7 +54,8 @@ export type Fault =
   | "duplicate"
   | "truncate"
   | "slow"
-  | { readonly status: number; readonly retryAfter?: number };
+  | { readonly status: number; readonly retryAfter?: number }
+  | { readonly clockJump: number };
 
 /** Which faults a run may inject, and how many at most. Each is a recorded decision and is shrunk away when not needed. */
 export interface Faults {

@@ -185,4 +185,32 @@ describe("faults", () => {
     expect(await outcomes("slow")).toEqual([]);
     expect(await outcomes("duplicate")).toContain("200 0123456789 / served 2");
   });
+
+  test("a clock that jumps during a request is found by who measures with Date, and harms nobody else", async ({
+    expect,
+  }) => {
+    const measure = (clock: () => number) =>
+      explore(
+        async (sim) => {
+          sim.http("api.test", () => ({}), { faults: { allow: [{ clockJump: -60_000 }] } });
+          const start = clock();
+          await fetch("http://api.test/");
+          if (clock() < start) throw new Error("the request took less than no time");
+        },
+        { timeMs: Infinity },
+      );
+    await expect(measure(() => Date.now())).rejects.toThrow("less than no time");
+    await expect(measure(() => performance.now())).resolves.toMatchObject({ coverage: "exhausted" });
+  });
+
+  test("a doubled request that is still on its way when the body ends is not the body's leak", async ({ expect }) => {
+    const report = await explore(
+      async (sim) => {
+        sim.http("api.test", () => ({}), { faults: { allow: ["duplicate"] } });
+        await fetch("http://api.test/");
+      },
+      { timeMs: Infinity },
+    );
+    expect(report.coverage).toBe("exhausted");
+  });
 });

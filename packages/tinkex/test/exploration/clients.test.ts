@@ -41,7 +41,10 @@ test("I2: aborting any operation at any moment never blocks a later one", (conte
 
 test("I3, I5, I6: samples through refusals and lost answers are all answered, each computed once", (context) =>
   holdsUnderEverySchedule(context, runs, async (sim) => {
-    const faults = { allow: ["reset-after", { status: 429, retryAfter: 2 }, { status: 503 }] as const, max: 2 };
+    const faults = {
+      allow: ["reset-after", { status: 429, retryAfter: 2 }, { status: 503 }, { clockJump: -3_600_000 }] as const,
+      max: 2,
+    };
     const { engine, service, client } = simulatedService(sim, { allow: [...faults.allow], max: faults.max });
     const other = client();
     const ask = async (from: typeof service, name: string): Promise<void> => {
