@@ -1,6 +1,7 @@
 // What the README's table says cannot be isolated, shown.
 import { execFile } from "node:child_process";
 import { EventEmitter } from "node:events";
+import { open, type FileHandle } from "node:fs/promises";
 import { homedir } from "node:os";
 import { promisify } from "node:util";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
@@ -95,6 +96,12 @@ test("listeners on an emitter that nobody watches, and things that hold no proce
     setInterval(() => undefined, 1_000_000).unref();
   });
   await expect(clean).resolves.toBeUndefined();
+});
+
+test("open file handles are not seen: Node makes them outside of the async context", async ({ expect }) => {
+  let file: FileHandle | undefined;
+  await expect(isolate(async () => void (file = await open(import.meta.filename)))).resolves.toBeUndefined();
+  await file?.close();
 });
 
 test("mocks of the runner change what every test sees", async ({ expect }) => {
