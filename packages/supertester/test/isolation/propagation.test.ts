@@ -1,14 +1,18 @@
+import { AsyncResource } from "node:async_hooks";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { createServer as createTcpServer } from "node:net";
 import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { MessageChannel, SHARE_ENV, Worker } from "node:worker_threads";
 import { describe, test } from "vitest";
 import { testIdFor } from "../../src/isolation/propagation/http.ts";
 import { adopt, bind, currentScope, currentTestId, isolate, testIdHeader, testIdVariable } from "../../src/index.ts";
 
 const run = promisify(execFile);
+const outside = new AsyncResource("outside of every test");
 
 describe("child processes", () => {
   test("inherit the test's environment and its id", async ({ expect }) => {
@@ -194,6 +198,34 @@ test("a message port's listener belongs to nobody until it is bound", async ({ e
     expect(await arrived.promise).toBe(scope.key);
   });
   port1.close();
+});
+
+test("an async generator that somebody else advances runs as theirs, until its next() is bound", async ({ expect }) => {
+  async function* owners(): AsyncGenerator {
+    for (;;) yield currentTestId();
+  }
+  await isolate(async (scope) => {
+    const [loose, kept] = [owners(), owners()];
+    const next = bind(() => kept.next());
+    const answers = outside.runInAsyncScope(() => Promise.all([loose.next(), next()]));
+    expect((await answers).map(({ value }) => value)).toEqual([undefined, scope.key]);
+  });
+});
+
+test("a finalizer belongs to nobody until it is bound", async ({ expect }) => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  await isolate(async (scope) => {
+    const seen: unknown[] = [];
+    const note = (): unknown => seen.push(currentTestId());
+    const registries = [new FinalizationRegistry(note), new FinalizationRegistry(bind(note))];
+    for (const registry of registries) registry.register({}, "gone");
+    while (seen.length < 2) {
+      collect();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(new Set(seen)).toEqual(new Set([undefined, scope.key]));
+  });
 });
 
 test("an id that nobody knows is carried on without a scope", ({ expect }) => {
