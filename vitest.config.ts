@@ -24,6 +24,8 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     sequence: { concurrent: true, shuffle: true },
+    // Read by native code, which sees the process's environment and not a test's own.
+    env: { ORT_DISABLE_TELEMETRY: "1" },
     testTimeout: 30_000 * Number(process.env["TEST_TIMEOUT_SCALE"] ?? 1),
     projects: ["packages/protocol", "packages/tinkex", "packages/local", "packages/supertester", "examples"].map(
       (root) => ({

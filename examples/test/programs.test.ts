@@ -21,7 +21,16 @@ async function run(
 ): Promise<Finished & { readonly files: readonly string[] }> {
   const folder = await mkdtemp(join(tmpdir(), "example-"));
   try {
-    const { TINKER_BASE_URL: _url, TINKER_API_KEY: _key, ...env } = process.env;
+    // Without what tells a library that it is being tested, and with nothing of the user's to write to but this folder.
+    const {
+      TINKER_BASE_URL: _url,
+      TINKER_API_KEY: _key,
+      ORT_DISABLE_TELEMETRY: _ort,
+      CI: _ci,
+      VITEST: _vitest,
+      ...rest
+    } = process.env;
+    const env = { ...rest, HOME: folder, TMPDIR: folder, XDG_CACHE_HOME: folder };
     const child = spawn(process.execPath, ["--conditions=@tinkex/source", join(root, "examples", example), ...args], {
       cwd: folder,
       env,
@@ -47,8 +56,10 @@ test("the README's first program is the one in examples, and it runs", async ({ 
     readFile(join(root, "examples/first-steps.ts"), "utf8"),
   ]);
   expect(readme).toContain(program);
-  const { code, out, err } = await run("first-steps.ts", []);
+  const { code, out, err, files } = await run("first-steps.ts", []);
   expect([code, err]).toEqual([0, ""]);
+  // Neither itself nor a library of its leaves caches, logs or identifiers on the user's disk.
+  expect(files).toEqual([]);
   expect(out).toMatch(/^\d+\.\d+ Int32Array/);
 });
 

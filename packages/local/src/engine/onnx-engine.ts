@@ -1,4 +1,5 @@
 import type { AdamParams } from "@tinkex/protocol";
+import { silenceRuntimeTelemetry } from "./runtime-telemetry.ts";
 import { Worker } from "node:worker_threads";
 import {
   type EngineMethod,
@@ -75,6 +76,8 @@ export class OnnxEngine implements Engine {
       throw new EngineError(`threads must be a positive integer, not ${threads}`);
     }
     const nativeCalls = new NativeCalls();
+    // Here too: on the thread itself it would reach only the thread's copy of the environment.
+    silenceRuntimeTelemetry();
     const workerData: ThreadData = { models, threads, nativeCalls: nativeCalls.memory };
     const worker = new Worker(threadEntry(), { workerData, name: "tinkex-engine" });
     const stopWatching = finishBeforeExit(nativeCalls);

@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { NativeCalls } from "./native-calls.ts";
+import { silenceRuntimeTelemetry } from "./runtime-telemetry.ts";
 
 export type Feeds = Readonly<Record<string, Tensor>>;
 
@@ -25,6 +26,7 @@ export interface Session {
  */
 export async function openSession(graph: Uint8Array, options: RuntimeOptions): Promise<Session> {
   const { nativeCalls } = options;
+  silenceRuntimeTelemetry();
   const session = await nativeCalls.run(async () => create(graph, options));
   return {
     run: async (feeds, fetches) =>
