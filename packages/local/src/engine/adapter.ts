@@ -4,13 +4,8 @@ import { adapterTensorNames, moduleShape } from "../model/decoder-graph.ts";
 import { RandomStream } from "../model/random-stream.ts";
 import { attentionProjections, layerModules, mlpProjections, unembeddingModule } from "../model/weights.ts";
 import { AdamOptimizer } from "./adam.ts";
-import { EngineError, type AdapterSpec, type AdapterState } from "./engine.ts";
+import { EngineError, loraAlpha, type AdapterSpec, type AdapterState } from "./engine.ts";
 import { float32Tensor, type Feeds } from "./runtime.ts";
-
-/**
- * LoRA's alpha, the same for every rank as on Tinker: the adapter's product counts alpha / rank times, as in PEFT.
- */
-export const loraAlpha = 32;
 
 /** Tensor names in files start with this, as PEFT writes them. */
 const peftPrefix = "base_model.model.";

@@ -11,6 +11,9 @@ export interface BaseModel {
   readonly tokenizerFolder: string;
 }
 
+/** LoRA's alpha, the same for every rank as on Tinker: the adapter's product counts alpha / rank times, as in PEFT. */
+export const loraAlpha = 32;
+
 /** What a LoRA adapter trains, and how it starts: A is random from `seed`, B is zero, so a new adapter changes nothing. */
 export interface AdapterSpec {
   readonly baseModel: string;

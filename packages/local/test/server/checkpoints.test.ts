@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "vitest";
 import { DiskCheckpointStore, type CheckpointStore } from "../../src/index.ts";
-import { loraAlpha } from "../../src/engine/adapter.ts";
+import { loraAlpha } from "../../src/engine/engine.ts";
 import { Checkpoints } from "../../src/server/checkpoints/checkpoints.ts";
 import { HandClock } from "./hand-clock.ts";
 import { refusal, TestServer, type Json } from "./test-server.ts";

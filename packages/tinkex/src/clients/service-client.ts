@@ -9,7 +9,6 @@ import {
 import type { LoraConfig } from "@tinkex/protocol";
 import { resolveOptions } from "../client-options.ts";
 import type { ServiceClientOptions } from "../client-options.ts";
-import { linkSignals } from "../concurrency/linked-signal.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { CallOptions } from "../futures/operation.ts";
 import type { InFlightOperation } from "../futures/operation-progress.ts";
@@ -100,7 +99,7 @@ export class ServiceClient extends Closable {
     if (modelPath !== undefined && !modelPath.startsWith("tinker://")) {
       throw new ConfigurationError(`modelPath must start with tinker://, not ${JSON.stringify(modelPath)}`);
     }
-    return await this.#tracked(options.signal, async (signal) => {
+    return await this.#connection.lifetime.run(options.signal, async (signal) => {
       const session = await this.#connection.session(signal);
       const call = jsonCall("/api/v1/create_sampling_session", CreateSamplingSessionRequest, {
         sessionId: session.id,
@@ -116,7 +115,7 @@ export class ServiceClient extends Closable {
 
   /** The models that the server offers. Needs no session. */
   async getServerCapabilities(options: Pick<CallOptions, "signal"> = {}): Promise<GetServerCapabilitiesResponse> {
-    return await this.#tracked(options.signal, async (signal) => {
+    return await this.#connection.lifetime.run(options.signal, async (signal) => {
       const call = { method: "GET", path: "/api/v1/get_server_capabilities" } as const;
       return decodeAnswer(GetServerCapabilitiesResponse, await this.#connection.send(call, signal));
     });
@@ -125,12 +124,5 @@ export class ServiceClient extends Closable {
   /** Every call that has not ended, of this service and all clients made from it, oldest first. */
   inFlight(): readonly InFlightOperation[] {
     return this.#connection.inFlight.list();
-  }
-
-  async #tracked<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { lifetime } = this.#connection;
-    lifetime.assertOpen();
-    using linked = linkSignals(signal, lifetime.signal);
-    return await lifetime.track(work(linked.signal));
   }
 }

@@ -143,39 +143,14 @@ export class TrainingClient extends Closable {
     options: CallOptions & { readonly ttlSeconds?: number } = {},
   ): TinkerFuture<SaveWeightsForSamplerResponse> {
     const { ttlSeconds } = options;
-    const build = (seqId: number): HttpCall =>
-      jsonCall("/api/v1/save_weights_for_sampler", SaveWeightsForSamplerRequest, {
-        modelId: this.modelId,
-        path: name,
-        seqId,
-        ...(ttlSeconds !== undefined && { ttlSeconds }),
-      });
-    return this.#ordered(
-      "saveWeightsForSampler",
-      "SaveWeightsForSampler",
-      build,
-      SaveWeightsForSamplerResponse,
-      options,
-    );
+    return this.#saveForSampler({ path: name, ...(ttlSeconds !== undefined && { ttlSeconds }) }, options);
   }
 
   /** Freezes the model as it is after all earlier calls, and samples from that; later training does not change it. */
   async saveWeightsAndGetSamplingClient(options: CallOptions = {}): Promise<SamplingClient> {
     // Taken once: a retry of this save must name the same sampling session.
     const samplingSessionSeqId = this.#session.nextSamplerSeqId();
-    const build = (seqId: number): HttpCall =>
-      jsonCall("/api/v1/save_weights_for_sampler", SaveWeightsForSamplerRequest, {
-        modelId: this.modelId,
-        samplingSessionSeqId,
-        seqId,
-      });
-    const saved = await this.#ordered(
-      "saveWeightsForSampler",
-      "SaveWeightsForSampler",
-      build,
-      SaveWeightsForSamplerResponse,
-      options,
-    );
+    const saved = await this.#saveForSampler({ samplingSessionSeqId }, options);
     if (saved.samplingSessionId === undefined) {
       throw new InvalidResponseError("The server saved sampler weights but named no sampling session for them");
     }
@@ -184,10 +159,10 @@ export class TrainingClient extends Closable {
 
   /** What the server knows of this model. */
   async getInfo(options: Pick<CallOptions, "signal"> = {}): Promise<GetInfoResponse> {
-    this.#lifetime.assertOpen();
-    using work = linkSignals(options.signal, this.#lifetime.signal);
-    const call = jsonCall("/api/v1/get_info", GetInfoRequest, { modelId: this.modelId });
-    return decodeAnswer(GetInfoResponse, await this.#lifetime.track(this.#connection.send(call, work.signal)));
+    return await this.#lifetime.run(options.signal, async (signal) => {
+      const call = jsonCall("/api/v1/get_info", GetInfoRequest, { modelId: this.modelId });
+      return decodeAnswer(GetInfoResponse, await this.#connection.send(call, signal));
+    });
   }
 
   /** The model's tokenizer, loaded once for all clients of the service. */
@@ -233,6 +208,26 @@ export class TrainingClient extends Closable {
       const results = await this.#submitAndPoll(type, builds, work);
       return () => combineForwardBackwardOutputs(results.map(decodePass));
     });
+  }
+
+  /** Named, or for a sampling session of its own. */
+  #saveForSampler(
+    target: Pick<SaveWeightsForSamplerRequest, "path" | "samplingSessionSeqId" | "ttlSeconds">,
+    options: CallOptions,
+  ): TinkerFuture<SaveWeightsForSamplerResponse> {
+    const build = (seqId: number): HttpCall =>
+      jsonCall("/api/v1/save_weights_for_sampler", SaveWeightsForSamplerRequest, {
+        modelId: this.modelId,
+        seqId,
+        ...target,
+      });
+    return this.#ordered(
+      "saveWeightsForSampler",
+      "SaveWeightsForSampler",
+      build,
+      SaveWeightsForSamplerResponse,
+      options,
+    );
   }
 
   #ordered<T>(

@@ -1,5 +1,5 @@
 import { ClosedError } from "../errors.ts";
-import { abortable } from "./linked-signal.ts";
+import { abortable, linkSignals } from "./linked-signal.ts";
 
 /**
  * Owns what a client starts, and ends it. Operations are waited for; background loops are cut; then clean-up runs in
@@ -38,6 +38,16 @@ export class Lifetime {
   /** Makes closing wait for `operation`, however it ends. */
   track<T>(operation: Promise<T>): Promise<T> {
     return hold(this.#operations, operation);
+  }
+
+  /**
+   * Runs `work` as one operation: refused when closing has begun, waited for by closing, and given a signal that aborts
+   * when the caller's does or the client is cut.
+   */
+  async run<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.assertOpen();
+    using linked = linkSignals(signal, this.signal);
+    return await this.track(work(linked.signal));
   }
 
   /** Runs a loop until the lifetime ends. It must stop when the signal aborts; what it throws after that is ignored. */

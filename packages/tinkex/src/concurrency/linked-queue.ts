@@ -28,10 +28,6 @@ export class LinkedQueue<T> {
     return () => this.#remove(node);
   }
 
-  peek(): T | undefined {
-    return this.#head?.value;
-  }
-
   shift(): T | undefined {
     const node = this.#head;
     if (node) this.#remove(node);

@@ -29,10 +29,6 @@ export class PermitPool {
     this.#limit = limit;
   }
 
-  get limit(): number {
-    return this.#limit;
-  }
-
   /** The sum of the weights of all permits out. */
   get inUse(): number {
     return this.#inUse;

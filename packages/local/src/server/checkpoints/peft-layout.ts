@@ -1,4 +1,4 @@
-import type { AdapterSpec, AdapterState } from "../../engine/engine.ts";
+import { loraAlpha, type AdapterSpec, type AdapterState } from "../../engine/engine.ts";
 import { readSafetensors, writeSafetensors } from "../../model/safetensors.ts";
 
 type Tensor = AdapterState["tensors"] extends ReadonlyMap<string, infer T> ? T : never;
@@ -11,9 +11,6 @@ const configFile = "adapter_config.json";
 const optimizerFile = "optimizer.safetensors";
 /** Tools that fetch an archive take a folder without this for one that is still being written. */
 const completeFile = "checkpoint_complete";
-
-/** Tinker scales every LoRA update by alpha / rank with this alpha, whatever the rank. */
-const loraAlpha = 32;
 
 /**
  * The files of an adapter as Hugging Face PEFT reads them, plus Adam's state in a file of its own. Moments are named
